@@ -83,6 +83,9 @@ def heads_of(named: Path | None = None) -> Heads:
     return Heads(list_heads(named))
 
 
+MAX_FOLDERS = 4
+"""Folders by which a page tells takes of one name apart."""
+
 ZIP_MAGIC = b"PK\x03\x04"
 """How the file of a take begins, whatever it is called."""
 
@@ -135,8 +138,12 @@ class SessionLibrary:
         """
         if is_folder(path):
             subjects = take_subjects(path) if subject is None else (subject,)
-            return [self._open_take(path, is_ours=False, subject=name) for name in subjects]
-        return [self._open_file(path, channel)]
+            entries = [self._open_take(path, is_ours=False, subject=name) for name in subjects]
+        else:
+            entries = [self._open_file(path, channel)]
+        for entry in entries:
+            entry.folder = _folder(path)
+        return entries
 
     def _open_file(self, path: Path, channel: Channel) -> TakeEntry:
         recording, entry = self.open(path, path.name, is_ours=False, channel=channel)
@@ -194,6 +201,14 @@ def _is_take(path: Path, label: str) -> bool:
             return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     except OSError:
         return False
+
+
+def _folder(path: Path) -> str:
+    """Return the last `MAX_FOLDERS` folders in which a file lies, separated by `/`."""
+    whole = path.absolute().parent
+    return "/".join(
+        printable(name) for name in whole.relative_to(whole.anchor).parts[-MAX_FOLDERS:]
+    )
 
 
 def _slate(label: str) -> str:

@@ -197,11 +197,15 @@ TakeState = Literal["generating", "ready", "failed"]
 
 @dataclass(slots=True, eq=False)
 class TakeEntry:
-    """One take, from its request on. The worker writes `progress` and, at the end, the rest."""
+    """One take, from its request on. The worker writes `progress` and, at the end, the rest.
+
+    `folder` has the last folders of the file that the command line named, separated by `/`.
+    """
 
     name: str
     recording: Recording | None
     settings: GenerationConfig
+    folder: str = ""
     id: str = field(default_factory=new_id)
     state: TakeState = "generating"
     progress: float = 0.0
@@ -223,6 +227,7 @@ class TakeEntry:
         return {
             "id": self.id,
             "name": self.name,
+            "folder": self.folder,
             "recording": self.recording.id if self.recording else None,
             "state": self.state,
             "progress": round(self.progress, 4),

@@ -3,8 +3,8 @@
     python -m tools.pictures [NAME...]
 
 writes all of them, or those named: `dashboard` (SVG), `plot` (PNG), and in headless Chromium
-(`apt install chromium`, `pip install playwright`) `preview`, the page and six faces, `live`, the
-live view on a desktop and a phone, and `emotions`, the small faces of the page itself.
+(`apt install chromium`, `pip install playwright`) `preview`, the page twice and six faces, `live`,
+the live view on a desktop and a phone, and `emotions`, the small faces of the page itself.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def draw_plot() -> None:
 
 
 def photograph_preview() -> None:
-    """Remake `face.png` and `faces.png`."""
+    """Remake `face.png`, `preview.png` and `faces.png`."""
     from tools.pictures.preview import photograph_preview
 
-    photograph_preview(FOLDER / "face.png", FOLDER / "faces.png")
+    photograph_preview(FOLDER / "face.png", FOLDER / "preview.png", FOLDER / "faces.png")
 
 
 def photograph_emotions() -> None:

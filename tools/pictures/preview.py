@@ -49,8 +49,11 @@ CROWN, EAR = 0.2, 0.06
 """Shares of the head that are cut off above and on either side."""
 
 
-def photograph_preview(page_path: Path, faces_path: Path) -> None:
-    """Serve the preview, photograph its page while the face is happy, and six neutral faces."""
+def photograph_preview(page_path: Path, examined_path: Path, faces_path: Path) -> None:
+    """Serve the preview and photograph six neutral faces and the page while the face is happy.
+
+    At `examined_path` the page has the close-up of the mouth and the strip of frames.
+    """
     with preview() as address, sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=shutil.which("chromium"), args=[*FLAGS], timeout=PATIENCE_S * 1000
@@ -70,11 +73,14 @@ def photograph_preview(page_path: Path, faces_path: Path) -> None:
             faces.append(face(page))
         draw_faces(faces, faces_path)
         for key in HAPPY_KEYS:
-            page.keyboard.press(key)
+            press(page, key)
         wait(page, "cstalk.state().sides.A.progress === null")
         seek(page, OPEN_VOWEL_S)
-        picture = matplotlib.image.imread(io.BytesIO(page.screenshot()))
-        save_small_png(picture, page_path)
+        photograph_page(page, page_path)
+        press(page, "v")
+        press(page, "t", 2)
+        wait(page, f"(c => c.length && c.every(one => one.querySelector('canvas')))({CELLS})")
+        photograph_page(page, examined_path)
         browser.close()
 
 
@@ -101,16 +107,31 @@ def wait(page: Page, condition: str) -> None:
         time.sleep(0.1)
 
 
+PRESS = """([key, count, shiftKey]) => {
+    const event = () => new KeyboardEvent('keydown', {key, shiftKey, bubbles: true});
+    for (let k = 0; k < count; k++) document.body.dispatchEvent(event());
+}"""
+CELLS = "[...document.querySelectorAll('.cell')]"
+
+
+def press(page: Page, key: str, count: int = 1, *, shift: bool = False) -> None:
+    """Press a key some times within one display frame."""
+    page.evaluate(PRESS, [key, count, shift])
+
+
 def seek(page: Page, moment_s: float) -> None:
     """Go to a time with the keyboard: whole seconds, then frames of 20 ms."""
-    page.keyboard.press("Home")
-    for _ in range(int(moment_s)):
-        page.keyboard.press("Shift+ArrowRight")
-    for _ in range(round(moment_s % 1 * 50)):
-        page.keyboard.press("ArrowRight")
+    press(page, "Home")
+    press(page, "ArrowRight", int(moment_s), shift=True)
+    press(page, "ArrowRight", round(moment_s % 1 * 50))
     wait(page, f"Math.abs(cstalk.state().time_s - {moment_s}) < 0.005")
     # Two display frames later it is drawn.
     page.evaluate("new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))")
+
+
+def photograph_page(page: Page, path: Path) -> None:
+    """Write a picture of the window."""
+    save_small_png(matplotlib.image.imread(io.BytesIO(page.screenshot())), path)
 
 
 def face(page: Page) -> np.ndarray:

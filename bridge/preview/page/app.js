@@ -4,6 +4,7 @@ import { Refusal } from './api.js';
 import { automation } from './automation.js';
 import { followFiles } from './drop.js';
 import { byId, make } from './elements.js';
+import { Filmstrip } from './filmstrip.js';
 import { HeadLibrary } from './headlibrary.js';
 import { followKeys } from './keys.js';
 import { LiveFeed } from './live.js';
@@ -67,6 +68,7 @@ async function begin() {
   followSettings(store, takes);
   followSteering(store, steering, (head) => takes.change('A', { head }));
   const views = new Views(store, stage, library);
+  new Filmstrip(store, stage, views, player);
   const timeline = new Timeline(store, player);
   followTransport({ store, player, timeline });
   followKeys({ store, player, takes, steering, timeline });

@@ -5,10 +5,11 @@
  * - `set(curves, side)`: pose the face of a side (default: all) by curve names of the head, as
  *   `set({jawOpen: 1})`, until it plays or moves in time again; `set(null)` ends it
  * - `state()`: what is shown, as plain values
- * - `pixels(index)`: the picture of a view: {width, height, rgba}, rgba in base64, alpha 0 where
- *   there is no head
+ * - `pixels(index, part)`: the picture of a view, of its `face` or of the close-up of its `mouth`:
+ *   {width, height, rgba}, rgba in base64, alpha 0 where there is no head
  */
 import { clockText } from './elements.js';
+import { mixed } from './mixing.js';
 import { duration, shownSides } from './state.js';
 
 const CHUNK = 0x8000;
@@ -20,14 +21,20 @@ function base64(bytes) {
   return btoa(text);
 }
 
-const sideSummary = ({ source, settings, take, progress, lanes, face }, time_s) => ({
+/** The values of the curves on a face at a time, by name: without what is muted. */
+function shownValues(face, { time_s, mix }) {
+  const values = mixed(face.names, face.at(time_s), mix);
+  return Object.fromEntries(face.names.map((name, i) => [name, values[i]]));
+}
+
+const sideSummary = ({ source, settings, take, progress, lanes, face }, state) => ({
   source: source?.name ?? null,
   settings,
   take: take?.id ?? null,
   progress,
   rows: lanes?.rows ?? 0,
   face: face?.rigmap.name ?? null,
-  values: face ? Object.fromEntries(face.names.map((name, i) => [name, face.at(time_s)[i]])) : {},
+  values: face ? shownValues(face, state) : {},
 });
 
 const liveSummary = ({ isOpen, subjects, rate_fps, age_ms, frames }) => ({
@@ -39,9 +46,9 @@ const liveSummary = ({ isOpen, subjects, rate_fps, age_ms, frames }) => ({
 });
 
 function summary(state) {
-  const sides = shownSides(state).map(([key, side]) => [key, sideSummary(side, state.time_s)]);
+  const sides = shownSides(state).map(([key, side]) => [key, sideSummary(side, state)]);
   const { mode, active, time_s, playing, rate, loop, range, problems, missing, live } = state;
-  const { bridge, meters, subject } = state;
+  const { bridge, meters, subject, mix } = state;
   return {
     mode,
     active,
@@ -50,6 +57,10 @@ function summary(state) {
     rate,
     loop,
     range,
+    closeup: state.closeup,
+    filmstrip: state.filmstrip,
+    soloed: [...mix.soloed],
+    muted: [...mix.muted],
     problems,
     missing,
     bridge,
@@ -82,8 +93,8 @@ export function automation(store, views, player) {
       store.flush();
     },
     state: () => summary(store.state),
-    pixels(index = 0) {
-      const { width, height, data } = views.pixels(index);
+    pixels(index = 0, part = 'face') {
+      const { width, height, data } = views.pixels(index, part);
       return { width, height, rgba: base64(data) };
     },
   });

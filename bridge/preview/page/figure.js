@@ -32,6 +32,7 @@ class Joint {
     this.rest = node.quaternion.clone();
     this.room = node.parent.getWorldQuaternion(new Quaternion());
     this.back = this.room.clone().invert();
+    this.fromRest = node.matrixWorld.clone().invert();
   }
 
   /** Turn to the subject's left, up, and to its right shoulder, in radians. */
@@ -48,15 +49,18 @@ class Joint {
 /** One face that can be posed. */
 export class Figure {
   #bound = new WeakMap();
+  #carried = new Group().matrixWorld;
 
   /**
    * @param model an Object3D at rest; `userData.role` of its nodes is head, eyeLeft or eyeRight,
    *   `userData.shapes` of its meshes lists [key, index, weight]: which curve moves which shape
    * @param box of the head in the room
+   * @param mouth box of the mouth
    */
-  constructor(model, box) {
+  constructor(model, box, mouth) {
     this.model = model;
     this.box = box;
+    this.mouth = mouth;
     this.root = new Group();
     this.root.add(model);
     this.root.updateMatrixWorld(true);
@@ -99,9 +103,17 @@ export class Figure {
     }
   }
 
+  /** How the pose moves what is fixed to the head, as a matrix of the room; valid until the next. */
+  get carried() {
+    const { head } = this.joints;
+    if (!head) return this.#carried.identity();
+    this.root.updateMatrixWorld(true);
+    return this.#carried.multiplyMatrices(head.node.matrixWorld, head.fromRest);
+  }
+
   /** Return another figure of the same head, posed by itself; this one must be at rest. */
   twin() {
-    return new Figure(cloneSkinned(this.model), this.box);
+    return new Figure(cloneSkinned(this.model), this.box, this.mouth);
   }
 
   #take(node) {

@@ -3,7 +3,7 @@ import { GLTFLoader, Group } from './vendor/three.js';
 import { Refusal } from './api.js';
 import { bones, expressions, isVrm0 } from './expressions.js';
 import { Figure } from './figure.js';
-import { headBox } from './framing.js';
+import { headBox, mouthBox } from './framing.js';
 import { nodeRole, shapeKey } from './names.js';
 
 /** A head file at most; larger ones are film assets that no browser moves at display rate. */
@@ -143,6 +143,7 @@ export async function readHead(file, name, known) {
   const figure = new Figure(
     roles.has('head') ? new Group().add(gltf.scene) : withNeck(gltf.scene, box),
     box,
+    mouthBox(meshes, box),
   );
   if (!figure.knownCount(known)) {
     refuse(

@@ -1,6 +1,7 @@
 /** What the keys do, and the page that says so. */
 import { byId, make, targetOf } from './elements.js';
 import { duration } from './state.js';
+import { CLOSEUP_ANGLES_DEG } from './views.js';
 
 const STEP_S = 1; // of an arrow with shift
 const INTENSITY = 0.05;
@@ -23,7 +24,17 @@ const KEYS = [
   ['I O', 'start or end the loop here', ['i', 'o'], loopEnd],
   ['L', 'no loop', ['l'], ({ store }) => store.set({ loop: null })],
   ['+ − F', 'zoom in, out, show all', ['+', '=', '-', 'f'], zoom],
+  [
+    'S M',
+    'solo or mute the curve or the lane in focus or under the pointer',
+    ['s', 'm'],
+    ({ timeline }, { key }) => timeline.mixHere(key === 's' ? 'solo' : 'mute'),
+  ],
+  ['R', 'all curves move again: no solo, no mute', ['r'], ({ timeline }) => timeline.resetMix()],
+  ['/', 'filter the curves by name', ['/'], () => byId('filter', 'input').focus()],
   ['C', 'compare two faces', ['c'], ({ takes, store }) => takes.setCompare(!store.state.sides.B)],
+  ['V', 'close-up of the mouth: from the front, from 45°, from 90°, none', ['v'], closeup],
+  ['T', 'a strip of frames: faces, mouths, none', ['t'], filmstrip],
   ['Tab', 'go through all controls', [], null],
   ['?', 'this page', ['?'], ({ store }) => openHelp(store.state)],
 ];
@@ -32,6 +43,7 @@ const MOUSE = [
   ['drag on a track', 'scrub'],
   ['drag on the ruler', 'choose a loop'],
   ['wheel', 'zoom over ruler and sound, scroll over curves (zoom with ctrl)'],
+  ['two fingers on a track', 'zoom and pan'],
   ['shift and drag or wheel', 'pan'],
   ['drag on a face', 'look from another side; double click: from the front'],
 ];
@@ -76,6 +88,17 @@ function loopEnd({ store }, { key }) {
   if (next.end_s > next.start_s) store.set({ loop: next });
 }
 
+/** Return the entry of a list after one, and null after the last. */
+const after = (list, entry) => list[list.indexOf(entry) + 1] ?? null;
+
+function closeup({ store }) {
+  store.set({ closeup: after(CLOSEUP_ANGLES_DEG, store.state.closeup) });
+}
+
+function filmstrip({ store }) {
+  store.set({ filmstrip: after(['face', 'mouth'], store.state.filmstrip) });
+}
+
 function zoom({ timeline }, { key }) {
   if (key === 'f') timeline.fit();
   else timeline.zoom(key === '-' ? 1.5 : 1 / 1.5);
@@ -86,6 +109,10 @@ function isTaken(event) {
   const { key } = event;
   const target = targetOf(event);
   if (target.closest('dialog[open]')) return true;
+  if (target.matches('input[type=search]')) {
+    if (key === 'Escape' || key === 'Enter') target.blur();
+    return true;
+  }
   if (target.matches('select, textarea, input[type=text], input[type=number]')) return true;
   if (target.matches('input[type=range]')) return /^(Arrow|Home|End|Page)/.test(key);
   return (key === ' ' || key === 'Enter') && target.matches('button, summary, a');

@@ -27,6 +27,7 @@ export async function opened(store, file) {
     return {
       key: recording ?? take.id,
       name,
+      folder: '',
       recording: recording ?? null,
       take: take?.id ?? null,
     };

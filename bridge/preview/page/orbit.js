@@ -11,7 +11,8 @@ export function followOrbit(element, store) {
     last = null;
   };
   element.addEventListener('pointerdown', (event) => {
-    if (event.button !== 0) return;
+    const isFace = event.target instanceof Element && event.target.closest('[data-shot="face"]');
+    if (event.button !== 0 || !isFace) return;
     last = [event.clientX, event.clientY];
     element.setPointerCapture(event.pointerId);
   });

@@ -1,4 +1,9 @@
-/** Draws all faces with one renderer: each view of the page is a window of one picture. */
+/**
+ * Draws all faces with one renderer: each view of the page is a window of one picture.
+ *
+ * @typedef {{part: 'face' | 'mouth', orbit: {azimuth: number, elevation: number}}} Shot what a
+ *   camera shows, and from where in radians; that of a mouth goes along with the head
+ */
 import {
   DirectionalLight,
   HemisphereLight,
@@ -50,35 +55,46 @@ export class Stage {
 
   /**
    * Draw each figure into its window.
-   * @param {{element: HTMLElement, figure: import('./figure.js').Figure}[]} views
-   * @param {{azimuth: number, elevation: number}} orbit
+   * @param {{element: HTMLElement, figure: import('./figure.js').Figure, shot: Shot}[]} views
    */
-  draw(views, orbit) {
-    const { renderer, scene } = this;
+  draw(views) {
+    const { renderer } = this;
     const frame = this.canvas.getBoundingClientRect();
     this.#fit(frame);
     renderer.setScissor(0, 0, frame.width, frame.height);
     renderer.clear();
-    for (const { element, figure } of views) {
+    for (const { element, figure, shot } of views) {
       const rect = element.getBoundingClientRect();
       if (rect.width < 1 || rect.height < 1) continue;
       /** @type {[number, number, number, number]} */
       const window = [rect.left - frame.left, frame.bottom - rect.bottom, rect.width, rect.height];
-      renderer.setViewport(...window);
-      renderer.setScissor(...window);
-      aim(this.camera, figure.box, rect.width / rect.height, orbit);
-      scene.add(figure.root);
-      renderer.render(scene, this.camera);
-      scene.remove(figure.root);
+      this.#render(figure, shot, window);
     }
+  }
+
+  /**
+   * Return a still of a figure as it is posed, of a size in pixels of the page. The picture of the
+   * views is gone until it is drawn again.
+   * @param {import('./figure.js').Figure} figure
+   * @param {Shot} shot
+   * @param {{width: number, height: number}} size no larger than the stage
+   */
+  still(figure, shot, { width, height }) {
+    this.#render(figure, shot, [0, 0, width, height], true);
+    const ratio = this.renderer.getPixelRatio();
+    const copy = document.createElement('canvas');
+    copy.width = Math.round(width * ratio);
+    copy.height = Math.round(height * ratio);
+    contextOf(copy).drawImage(this.canvas, 0, copy.height - this.canvas.height);
+    return copy;
   }
 
   /**
    * Return the pixels of one view, as they are drawn now.
    * @returns {{width: number, height: number, data: Uint8ClampedArray}} RGBA from the top left
    */
-  pixels(view, views, orbit) {
-    this.draw(views, orbit);
+  pixels(view, views) {
+    this.draw(views);
     const frame = this.canvas.getBoundingClientRect();
     const rect = view.element.getBoundingClientRect();
     const ratio = this.renderer.getPixelRatio();
@@ -92,6 +108,26 @@ export class Stage {
       (frame.top - rect.top) * ratio,
     );
     return context.getImageData(0, 0, copy.width, copy.height);
+  }
+
+  /**
+   * Render a figure into a window [left, bottom, width, height] of the picture.
+   * @param {import('./figure.js').Figure} figure
+   * @param {Shot} shot
+   * @param {[number, number, number, number]} window
+   * @param {boolean} isCleared whether what is there goes first
+   */
+  #render(figure, { part, orbit }, window, isCleared = false) {
+    const { renderer, scene, camera } = this;
+    renderer.setViewport(...window);
+    renderer.setScissor(...window);
+    if (isCleared) renderer.clear();
+    const aspect = window[2] / window[3];
+    if (part === 'mouth') aim(camera, figure.mouth, aspect, orbit, figure.carried);
+    else aim(camera, figure.box, aspect, orbit);
+    scene.add(figure.root);
+    renderer.render(scene, camera);
+    scene.remove(figure.root);
   }
 
   #fit({ width, height }) {

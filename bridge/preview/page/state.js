@@ -12,7 +12,7 @@
  *   switch, of the table of settings
  * @typedef {NumberInfo & {off: number, usual: number}} LevelInfo
  * @typedef {Record<string, number>} Levels amount of each part of procedural animation, by name
- * @typedef {{id: string, name: string, recording: ?string, state: string, progress: number,
+ * @typedef {{id: string, name: string, folder: string, recording: ?string, state: string, progress: number,
  *   problems: Problem[], duration_s: number, rate_hz: number, rows: number, has_sound: boolean,
  *   is_recorded: boolean,
  *   emotion: Record<string, number>, levels: Levels, notice: ?string,
@@ -23,8 +23,8 @@
  *   keys: {name: string, keys: string[], label: string, does: string, acts: boolean}[], levels: Record<string, LevelInfo>, rigmaps: RigMapInfo[],
  *   problems?: Problem[], heads: HeadInfo[], formats: FormatInfo[], limits: {upload_bytes: number, take_s: number, takes: number},
  *   takes: TakeInfo[], compare: string[]}} Session the answer of `/api/session`
- * @typedef {{key: string, name: string, recording: ?string, take: ?string}} Source
- *   What was opened: a recording, from which takes are generated, or a finished take.
+ * @typedef {{key: string, name: string, folder: string, recording: ?string, take: ?string}} Source
+ *   What was opened, with the last folders of its path where these are known: a recording, from which takes are generated, or a finished take.
  * @typedef {{emotion: string, intensity: number, levels: Levels, rigmap: string, head: string,
  *   [setting: string]: any}} Settings of a face, with a number for each of the session's settings
  * @typedef {{source: ?Source, settings: Settings, take: ?TakeInfo, progress: ?number,
@@ -58,11 +58,15 @@
  *   uploads: {name: string, part: number}[], sides: {A: Side, B: ?Side}, active: SideKey,
  *   heads: HeadInfo[], missing: Record<string, string[]>, time_s: number, playing: boolean,
  *   rate: number, loop: ?Range, range: Range, orbit: {azimuth: number, elevation: number},
- *   collapsed: Set<string>, onlyMoving: boolean, highlight: ?string, pointer_s: ?number,
+ *   closeup: ?number, filmstrip: ?('face' | 'mouth'),
+ *   collapsed: Set<string>, unfolded: Set<string>, onlyMoving: boolean, filter: string,
+ *   mix: import('./mixing.js').Mix, highlight: ?string, pointer_s: ?number,
  *   posed: ?Pose, live: ?Live, bridge: ?Bridge, meters: ?Meters, subject: ?string,
- *   wished: {subject: ?string, patch: Partial<SubjectState>}, problems: Problem[], theme?: string, layout?: object,
+ *   wished: {subject: ?string, patch: Partial<SubjectState>}, problems: Problem[], theme?: string, layout?: object, scrolled?: object,
  *   figures?: object}} State
  */
+
+import { noMix } from './mixing.js';
 
 /** The sides of a comparison. Without one there is only A. */
 export const SIDES = /** @type {const} */ (['A', 'B']);
@@ -89,8 +93,13 @@ export function initialState(session) {
     loop: null,
     range: { start_s: 0, end_s: 1 },
     orbit: { azimuth: 0, elevation: 0 },
+    closeup: null,
+    filmstrip: null,
     collapsed: new Set(),
+    unfolded: new Set(),
     onlyMoving: true,
+    filter: '',
+    mix: noMix(),
     highlight: null,
     pointer_s: null,
     posed: null,

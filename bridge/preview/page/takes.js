@@ -45,9 +45,10 @@ export class Takes {
   /** Show what the command line named, and compare where it asked for that. */
   async begin() {
     const { takes, compare } = this.store.state.session;
-    const sources = takes.map(({ id, name, recording }) => ({
+    const sources = takes.map(({ id, name, folder, recording }) => ({
       key: id,
       name,
+      folder,
       recording,
       take: id,
     }));

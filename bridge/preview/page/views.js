@@ -1,14 +1,34 @@
 /** The views of the faces: where each stands, what it says, and when the picture is drawn anew. */
 import { Refusal } from './api.js';
-import { byId, make, write } from './elements.js';
+import { byId, make, press, write } from './elements.js';
 import { isSilent } from './live.js';
+import { mixCounts, mixed } from './mixing.js';
 import { missingShapes } from './moving.js';
 import { followOrbit } from './orbit.js';
+import { nameOf } from './sourcenames.js';
 import { numberText, shownSides } from './state.js';
 import { isAlive } from './levels.js';
 
 const MAX_VIEWS = 16;
-const SHAPES_ANEW = ['sides', 'live', 'mode', 'time_s', 'posed', 'orbit', 'layout', 'figures'];
+
+/** From where a close-up shows the mouth: the front, and the character's left. */
+export const CLOSEUP_ANGLES_DEG = [0, 45, 90];
+
+const SHAPES_ANEW = [
+  'sides',
+  'live',
+  'mode',
+  'time_s',
+  'posed',
+  'orbit',
+  'layout',
+  'figures',
+  'mix',
+  'closeup',
+];
+
+/** The angle of the close-up that is shown in degrees, or null. @returns {?number} */
+const closeupOf = ({ mode, closeup }) => (mode === 'live' ? null : closeup);
 
 /** Return how many columns of a room so wide and high make the largest views. */
 function columnsFor(count, width, height) {
@@ -22,20 +42,27 @@ function faces(state) {
   return state.mode === 'live' ? liveFaces(state) : takeFaces(state);
 }
 
-function takeFaces({ session, sides, posed, time_s, active }) {
+function takeFaces({ session, sides, sources, posed, time_s, active, mix }) {
   const isPair = Boolean(sides.B);
   return shownSides({ sides }).map(([key, side]) => ({
     key,
-    name: isPair ? (side.source?.name ?? '') : '',
+    name: isPair ? nameOf(side.source, sources) : '',
     badge: isPair ? key : '',
     isActive: isPair && key === active,
     head: side.settings.head,
     names: side.face?.names ?? [],
-    values: side.face?.at(time_s) ?? [],
+    values: side.face ? mixed(side.face.names, side.face.at(time_s), mix) : [],
     pose: posed && (posed.side === null || posed.side === key) ? posed : null,
     progress: side.progress,
     note: isPair && side.source?.recording ? madeText(side, session) : '',
+    rests: restText(side.face, mix),
   }));
+}
+
+/** How many curves solo and mute keep at rest, or nothing. */
+function restText(face, mix) {
+  const { resting, all } = mixCounts([face], mix);
+  return resting ? `${resting} of ${all} curves at rest` : '';
 }
 
 /** How a take was made, in one line. */
@@ -71,30 +98,64 @@ function liveFaces({ live, sides, posed }) {
   }));
 }
 
+/** The camera of a close-up. @returns {import('./stage.js').Shot} */
+export const mouthShot = (angle_deg) => ({
+  part: 'mouth',
+  orbit: { azimuth: (angle_deg * Math.PI) / 180, elevation: 0 },
+});
+
 /** One view: its element and the figure in it. */
 class View {
-  constructor(key) {
+  constructor(key, chooseAngle) {
     this.key = key;
     this.figure = null;
     this.head = null;
     this.badge = make('span.badge');
     this.name = make('span.name');
+    this.rests = make('span.rests', { title: 'Solo and mute: R lets all curves move again' });
     this.note = make('span.note');
     this.bar = make('progress', { max: 1 });
+    const button = (angle) =>
+      make('button', {
+        type: 'button',
+        textContent: `${angle}°`,
+        data: { angle },
+        aria: { label: `Mouth from ${angle}°` },
+        onclick: () => chooseAngle(angle),
+      });
+    this.angles = make('div.segments.angles', {}, ...CLOSEUP_ANGLES_DEG.map(button));
+    this.angles.setAttribute('role', 'group');
+    this.face = make('div.shot', { data: { shot: 'face' } });
+    this.mouth = make('div.shot', { data: { shot: 'mouth' } });
+    this.caption = make(
+      'div.caption',
+      {},
+      this.badge,
+      this.name,
+      this.rests,
+      this.note,
+      this.angles,
+    );
     this.element = make(
       'div.view',
       { data: { key } },
-      make('div.caption', {}, this.badge, this.name, this.note),
+      this.caption,
+      make('div.shots', {}, this.face, this.mouth),
       this.bar,
     );
   }
 
-  say({ name, badge, note, progress, isFaint, isActive }) {
+  say({ name, badge, note, rests = '', progress, isFaint, isActive }, closeup) {
     write(this.name, name);
     write(this.badge, badge);
+    write(this.rests, rests);
     write(this.note, note);
     this.badge.hidden = !badge;
     this.bar.hidden = progress === null;
+    this.angles.hidden = this.mouth.hidden = closeup === null;
+    for (const button of this.angles.querySelectorAll('button'))
+      press(button, Number(button.dataset.angle) === closeup);
+    this.caption.hidden = !name && !badge && !note && closeup === null;
     if (progress !== null) {
       this.bar.value = progress;
       this.bar.setAttribute('aria-label', 'Generating the take');
@@ -102,10 +163,24 @@ class View {
     this.element.classList.toggle('is-faint', Boolean(isFaint));
     this.element.classList.toggle('is-active', Boolean(isActive));
   }
+
+  /**
+   * The windows of the picture that show the figure.
+   * @returns {{element: HTMLElement, figure: any, shot: import('./stage.js').Shot}[]}
+   */
+  windows(orbit, closeup) {
+    const { figure } = this;
+    /** @type {import('./stage.js').Shot} */
+    const front = { part: 'face', orbit };
+    const face = { element: this.face, figure, shot: front };
+    if (closeup === null) return [face];
+    return [face, { element: this.mouth, figure, shot: mouthShot(closeup) }];
+  }
 }
 
 /** All views. */
 export class Views {
+  /** @type {View[]} */
   #views = [];
 
   /**
@@ -119,6 +194,8 @@ export class Views {
     this.library = library;
     this.room = byId('views');
     followOrbit(this.room, store);
+    byId('closeup').onclick = () =>
+      store.set({ closeup: store.state.closeup === null ? CLOSEUP_ANGLES_DEG[0] : null });
     new ResizeObserver(() => store.set({ layout: {} })).observe(this.room);
     store.drawWith((state, before) => this.#draw(state, before));
   }
@@ -128,29 +205,45 @@ export class Views {
     return this.#views.length > 0 && this.#views.every(({ figure }) => figure);
   }
 
-  /** The pixels of the view of a side or of a live subject, as ImageData. */
-  pixels(index) {
-    const { state } = this.store;
-    this.#draw(state, null);
-    return this.stage.pixels(this.#views[index], this.#drawable(), state.orbit);
+  /** The figure of a side, or of a live subject; null while its head is on the way. */
+  figure(key) {
+    return this.#views.find((view) => view.key === key)?.figure ?? null;
+  }
+
+  /** Draw all views now, whatever they showed. */
+  redraw() {
+    this.#draw(this.store.state, null);
+  }
+
+  /** The pixels of the face, or of the mouth, of a side or of a live subject, as ImageData. */
+  pixels(index, part = 'face') {
+    this.redraw();
+    const windows = this.#windows();
+    const figure = this.#views[index]?.figure;
+    const window = windows.find(({ shot, ...of }) => of.figure === figure && shot.part === part);
+    return this.stage.pixels(window, windows);
   }
 
   #draw(state, before) {
     if (before && SHAPES_ANEW.every((name) => state[name] === before[name])) return;
     const shown = faces(state);
     this.#place(shown);
+    const closeup = closeupOf(state);
+    press(byId('closeup'), closeup !== null);
     shown.forEach((face, i) => {
       const view = this.#views[i];
-      view.say(face);
+      view.say(face, closeup);
       this.#fetchHead(view, face.head, state);
       if (face.pose) view.figure?.pose(face.pose.names, face.pose.values);
       else view.figure?.pose(face.names, face.values);
     });
-    this.stage.draw(this.#drawable(), state.orbit);
+    this.stage.draw(this.#windows());
   }
 
-  #drawable() {
-    return this.#views.filter(({ figure }) => figure);
+  #windows() {
+    const { state } = this.store;
+    const closeup = closeupOf(state);
+    return this.#views.flatMap((view) => (view.figure ? view.windows(state.orbit, closeup) : []));
   }
 
   #place(shown) {
@@ -161,8 +254,9 @@ export class Views {
       shown.length === this.#views.length &&
       shown.every(({ key }, i) => key === this.#views[i].key);
     if (isSame) return;
+    const choose = (closeup) => this.store.set({ closeup });
     this.#views = shown.map(
-      ({ key }) => this.#views.find((view) => view.key === key) ?? new View(key),
+      ({ key }) => this.#views.find((view) => view.key === key) ?? new View(key, choose),
     );
     this.room.replaceChildren(...this.#views.map(({ element }) => element));
   }

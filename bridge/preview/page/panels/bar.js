@@ -3,6 +3,7 @@ import { exportUrl, waveUrl } from '../api.js';
 import { buttonsIn, byId, make, press, targetOf, write } from '../elements.js';
 import { isSilent } from '../live.js';
 import { faceMaps } from '../moving.js';
+import { nameOf } from '../sourcenames.js';
 import { shownSides } from '../state.js';
 
 /**
@@ -29,18 +30,25 @@ function soundLink(take) {
   return make('a', { href: waveUrl(take.id), download: '' }, 'Sound beside them', suffix);
 }
 
-function drawFormats(menu, { sides, session, heads }) {
-  const entries = shownSides({ sides }).flatMap(([key, { take, settings }]) =>
-    take?.state === 'ready' ? [{ key, take, settings }] : [],
+function drawFormats(menu, { sides, sources, session, heads, mix }) {
+  const entries = shownSides({ sides }).flatMap(([key, { source, take, settings }]) =>
+    take?.state === 'ready' ? [{ key, name: nameOf(source, sources), take, settings }] : [],
   );
-  const groups = entries.map(({ key, take, settings }) => [
-    make('p', { textContent: entries.length > 1 ? `${key}: ${take.name}` : take.name }),
+  const groups = entries.map(({ key, name, take, settings }) => [
+    make('p', { textContent: entries.length > 1 ? `${key}: ${name}` : name }),
     ...session.formats.map((format) =>
       formatLink(take, settings, format, { heads, rigmaps: session.rigmaps }),
     ),
     ...(take.has_sound ? [soundLink(take)] : []),
   ]);
-  menu.replaceChildren(...groups.map((links) => make('div', {}, ...links)));
+  const note = make('p', {
+    textContent: 'Solo and mute are for the eye: all curves are exported.',
+  });
+  const isMixed = mix.soloed.size > 0 || mix.muted.size > 0;
+  menu.replaceChildren(
+    ...groups.map((links) => make('div', {}, ...links)),
+    ...(isMixed ? [note] : []),
+  );
 }
 
 function followMenu(store) {
@@ -86,12 +94,13 @@ export function followBar(store, takes, player) {
 }
 
 function draw(state, before) {
-  const { mode, sides, session, live, active } = state;
+  const { mode, sides, session, live, active, sources } = state;
   if (
     before &&
     mode === before.mode &&
     sides === before.sides &&
     active === before.active &&
+    sources === before.sources &&
     live === before.live
   )
     return;
@@ -110,14 +119,14 @@ function draw(state, before) {
   write(byId('title'), title(state, stage));
 }
 
-function title({ sides, live }, stage) {
+function title({ sides, sources, live }, stage) {
   if (stage === 'live') {
     const count = live?.subjects.length ?? 0;
     if (!live?.isOpen) return 'connecting to the daemon …';
     return count === 1 ? '1 subject' : `${count} subjects`;
   }
   const names = shownSides({ sides })
-    .map(([, { source }]) => source?.name)
+    .map(([, { source }]) => nameOf(source, sources))
     .filter(Boolean);
   return [...new Set(names)].join(' | ');
 }

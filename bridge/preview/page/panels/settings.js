@@ -1,5 +1,6 @@
 /** The settings of the active side. */
 import { buttonsIn, byId, fillMenu, make, press, write } from '../elements.js';
+import { sourceNames } from '../sourcenames.js';
 import { numberText } from '../state.js';
 import { drawLife, followLife } from './life.js';
 
@@ -90,7 +91,8 @@ function draw(state) {
 function drawMenus({ sides, active, sources, session, heads }, settings) {
   const fill = (id, entries, chosen) => fillMenu(byId(id, 'select'), entries, chosen);
   const named = (list) => list.map(({ name }) => ({ value: name, text: name }));
-  const opened = sources.map(({ key, name }) => ({ value: key, text: name }));
+  const names = sourceNames(sources);
+  const opened = sources.map(({ key, name }) => ({ value: key, text: names.get(key) ?? name }));
   fill('source', opened, sides[active].source?.key ?? '');
   fill('rigmap', named(session.rigmaps), settings.rigmap);
   const known = heads.map(({ id, name }) => ({ value: id, text: name }));

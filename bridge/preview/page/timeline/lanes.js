@@ -1,8 +1,9 @@
 /** The curves by region: one lane each, with the names and values of its curves. */
-import { make, write } from '../elements.js';
+import { make } from '../elements.js';
+import { resting } from '../mixing.js';
 import { shownSides } from '../state.js';
-import { cleared, colour } from './canvas.js';
-import { drawLane, laneSpan, lineColours } from './lines.js';
+import { Lane } from './lane.js';
+import { lineColours } from './lines.js';
 
 const ORDER = [
   'jaw',
@@ -17,7 +18,6 @@ const ORDER = [
   'emotion',
   'head',
 ];
-const DASHES = { A: [], B: [5, 4] };
 
 const rank = (region) => (ORDER.includes(region) ? ORDER.indexOf(region) : ORDER.length);
 
@@ -33,132 +33,73 @@ function sharedPrefix(names) {
 /** Return the curves under the faces that are shown. @param {import('../state.js').State} state */
 const shownLanes = (state) => shownSides(state).flatMap(([, { lanes }]) => lanes ?? []);
 
-/** Return the regions to show: {region, curves: [{name, colour}]}, of all sides' rig maps. */
+/** Return the regions to show: {region, curves: [{name, colour, reach}]}, of all sides' rig maps. */
 function regionsOf(state, isDark) {
-  /** @type {Map<string, import('../state.js').CurveInfo[]>} */
+  /** @type {Map<string, Map<string, import('../state.js').CurveInfo & {reach: number}>>} */
   const regions = new Map();
+  const wanted = state.filter.trim().toLowerCase();
   for (const curves of shownLanes(state)) {
-    const moving = curves.infos.filter((_, i) => !state.onlyMoving || curves.moves(i));
-    for (const info of moving) {
-      const list = regions.get(info.region) ?? [];
-      if (!list.some(({ name }) => name === info.name)) list.push(info);
-      regions.set(info.region, list);
-    }
+    curves.infos.forEach((info, i) => {
+      if (state.onlyMoving && !curves.moves(i)) return;
+      if (!`${info.region} ${info.name}`.toLowerCase().includes(wanted)) return;
+      const list = regions.get(info.region) ?? new Map();
+      const [low, high] = curves.span(i);
+      const reach = Math.max(high - low, list.get(info.name)?.reach ?? 0);
+      regions.set(info.region, list.set(info.name, { ...info, reach }));
+    });
   }
   const sorted = [...regions].sort(([a], [b]) => rank(a) - rank(b));
-  return sorted.map(([region, infos]) => {
+  return sorted.map(([region, list]) => {
+    const infos = [...list.values()];
     const colours = lineColours(infos, isDark);
-    return { region, curves: infos.map(({ name }, i) => ({ name, colour: colours[i] })) };
+    const curves = infos.map(({ name, reach }, i) => ({ name, reach, colour: colours[i] }));
+    return { region, curves };
   });
 }
 
-/** One lane: its element, and what draws it. */
-class Lane {
-  constructor({ region, curves }, prefix, actions) {
-    this.region = region;
-    this.colours = new Map(curves.map(({ name, colour: of }) => [name, of]));
-    this.values = new Map();
-    const rows = curves.map(({ name, colour: of }) => this.#row(name, of, prefix, actions));
-    this.list = make('ul.curves', {}, ...rows);
-    this.toggle = make(
-      'button.region',
-      { type: 'button', onclick: () => actions.collapse(region) },
-      make('span.arrow', { aria: { hidden: true } }),
-      region,
-      make('span.count', { textContent: String(curves.length) }),
-    );
-    this.canvas = make('canvas', { className: 'track', aria: { hidden: true } });
-    this.element = make(
-      'div.row.lane',
-      { data: { region } },
-      make('div.label', {}, this.toggle, this.list),
-      this.canvas,
-    );
-  }
-
-  draw(state, range) {
-    const isOpen = !state.collapsed.has(this.region);
-    this.toggle.setAttribute('aria-expanded', String(isOpen));
-    this.element.classList.toggle('is-collapsed', !isOpen);
-    for (const [name, { row }] of this.values)
-      row.classList.toggle('is-lit', state.highlight === name);
-    if (!isOpen) return;
-    const layers = shownSides(state).flatMap(([key, { lanes }]) =>
-      lanes ? [{ curves: lanes, dash: DASHES[key], indices: this.#indices(lanes) }] : [],
-    );
-    const { context, width, height } = cleared(this.canvas);
-    const [low, high] = laneSpan(layers);
-    const PAD = 5;
-    const place = {
-      range,
-      width,
-      x: (time_s) => ((time_s - range.start_s) / (range.end_s - range.start_s)) * width,
-      y: (value) => height - PAD - ((value - low) / (high - low)) * (height - 2 * PAD),
-    };
-    this.#grid(context, place, low < 0 ? [low, 0, high] : [0, 0.5, 1]);
-    drawLane(context, layers, { names: this.colours, highlight: state.highlight, place });
-  }
-
-  /** Show values: for each curve its text. @param {(name: string) => string} textOf */
-  tell(textOf) {
-    for (const [name, { output }] of this.values) write(output, textOf(name));
-  }
-
-  /** Return the places of this lane's curves. @param {import('../curves.js').Curves} curves */
-  #indices({ names, infos }) {
-    return names.flatMap((name, i) =>
-      this.colours.has(name) && infos[i].region === this.region ? [i] : [],
-    );
-  }
-
-  #row(name, of, prefix, actions) {
-    const dot = make('span.dot', { aria: { hidden: true } });
-    dot.style.backgroundColor = of;
-    const output = make('span.value');
-    const row = make(
-      'li',
-      {
-        title: name,
-        onpointerenter: () => actions.highlight(name),
-        onpointerleave: () => actions.highlight(null),
-      },
-      dot,
-      make('span.name', { textContent: name.slice(prefix.length) }),
-      output,
-    );
-    this.values.set(name, { row, output });
-    return row;
-  }
-
-  #grid(context, { width, y }, values) {
-    context.fillStyle = colour('--grid');
-    for (const value of values) context.fillRect(0, Math.round(y(value)), width, 1);
-  }
+/** Return which curves rest on the faces that are shown, and which curves these faces have. */
+function facesMix(state) {
+  const able = new Set(shownSides(state).flatMap(([, { face }]) => face?.names ?? []));
+  const names = [...able];
+  const rests = resting(names, state.mix);
+  return { able, rests: new Set(names.filter((_, i) => rests[i])) };
 }
 
 /** All lanes of what is shown. */
 export class Lanes {
   #key = '';
+  /** @type {Lane[]} */
   #lanes = [];
   #told_ms = 0;
 
-  /** @param {HTMLElement} element @param {{collapse: Function, highlight: Function}} actions */
+  /**
+   * @param {HTMLElement} element
+   * @param {Record<string, (what: any) => void>} actions as those of a `Lane`
+   */
   constructor(element, actions) {
     this.element = element;
     this.actions = actions;
   }
 
-  /** Draw the lines in a range. */
+  /** Draw the lines in a range, as far as they are in sight. */
   draw(state, range, isDark) {
     const regions = regionsOf(state, isDark);
-    const key = JSON.stringify(regions);
+    const key = JSON.stringify([regions, state.filter]);
     if (key !== this.#key) {
       this.#key = key;
       const prefix = sharedPrefix(regions.flatMap(({ curves }) => curves.map(({ name }) => name)));
       this.#lanes = regions.map((region) => new Lane(region, prefix, this.actions));
-      this.element.replaceChildren(...this.#lanes.map(({ element }) => element));
+      const found = this.#lanes.map(({ element }) => element);
+      this.element.replaceChildren(...(found.length ? found : [this.#nothing(state)]));
     }
-    for (const lane of this.#lanes) lane.draw(state, range);
+    const frame = this.element.closest('#timeline')?.getBoundingClientRect();
+    const [top, bottom] = [frame?.top ?? 0, Math.min(frame?.bottom ?? 0, innerHeight)];
+    const isInSight = (canvas) => {
+      const rect = canvas.getBoundingClientRect();
+      return rect.bottom > top && rect.top < bottom;
+    };
+    const faces = { ...facesMix(state), isInSight };
+    for (const lane of this.#lanes) lane.draw(state, range, faces);
   }
 
   /** Show the curves' values at a time; ten times a second while it runs is as fast as one reads. */
@@ -171,12 +112,14 @@ export class Lanes {
       places: new Map(lanes.names.map((name, i) => [name, i])),
     }));
     const number = (values, i) => (i === undefined ? '–' : values[i].toFixed(2));
-    for (const lane of this.#lanes) {
-      if (!state.collapsed.has(lane.region)) {
-        lane.tell((name) =>
-          read.map(({ values, places }) => number(values, places.get(name))).join('  '),
-        );
-      }
-    }
+    const textOf = (name) =>
+      read.map(({ values, places }) => number(values, places.get(name))).join('  ');
+    for (const lane of this.#lanes) lane.tell(textOf, state);
+  }
+
+  #nothing({ filter, onlyMoving }) {
+    const what = onlyMoving ? 'No moving curve' : 'No curve';
+    const textContent = filter.trim() ? `${what} has “${filter.trim()}” in its name.` : `${what}.`;
+    return make('p.note', { textContent });
   }
 }

@@ -6,6 +6,8 @@
  */
 
 const FAINT = 0.14;
+const RESTING = 0.3;
+const MIN_SPAN = 0.05; // of a lane: what moves less is hardly to be seen on a face
 const pair = new Float32Array(2);
 
 /** Return a colour for each curve: the two sides of a pair share the hue, the right is lighter. */
@@ -21,7 +23,8 @@ export function lineColours(infos, isDark) {
 const base = (name) => name.replace(/(Left|Right|L|R)$/, '');
 
 /**
- * Return the values a lane spans: 0..1 unless its curves go beyond.
+ * Return the values a lane spans: rest, and the range of its curves in the whole take. Curves that
+ * hardly move do not fill it.
  * @param {{curves: import('../curves.js').Curves, indices: number[]}[]} shown curves, and the
  *   indices of those that are drawn
  */
@@ -33,10 +36,16 @@ export function laneSpan(shown) {
       [low, high] = [Math.min(low, from), Math.max(high, to)];
     }
   }
-  if (low >= -0.005) return [0, Math.max(1, high)];
-  const reach = Math.ceil(Math.max(-low, high) * 10) / 10;
-  return [-reach, reach];
+  const lacking = MIN_SPAN - (high - low);
+  if (lacking > 0) high += lacking;
+  return [low, high];
 }
+
+/** Return an end of a lane's span as text, as fine as the span needs. */
+export const spanText = (value, span) =>
+  Number(value.toFixed(span < 0.2 ? 3 : 2))
+    .toString()
+    .replace('-', '\u2212');
 
 /** Draw one curve. `place` gives x of a time and y of a value, and the range and width in view. */
 export function drawLine(context, curves, index, place) {
@@ -69,16 +78,18 @@ function drawRows(context, curves, index, { range, x, y }) {
  * @param {CanvasRenderingContext2D} context of a cleared canvas
  * @param {{curves: import('../curves.js').Curves, indices: number[], dash: number[]}[]} layers
  *   one for each side
- * @param {{names: Map<string, string>, highlight: ?string, place: Place}} look colours by name
+ * @param {{names: Map<string, string>, highlight: ?string, rests: Set<string>, place: Place}} look
+ *   colours by name, and which curves rest on the faces
  */
-export function drawLane(context, layers, { names, highlight, place }) {
+export function drawLane(context, layers, { names, highlight, rests, place }) {
   context.lineJoin = 'round';
   for (const { curves, indices, dash } of layers) {
     context.setLineDash(dash);
     for (const index of indices) {
       const name = curves.names[index];
       context.strokeStyle = names.get(name) ?? '';
-      context.globalAlpha = !highlight || highlight === name ? 1 : FAINT;
+      const strength = rests.has(name) ? RESTING : 1;
+      context.globalAlpha = !highlight || highlight === name ? strength : FAINT;
       context.lineWidth = highlight === name ? 2.2 : 1.3;
       drawLine(context, curves, index, place);
     }

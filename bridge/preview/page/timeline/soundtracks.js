@@ -6,12 +6,29 @@ import { cleared, colour } from './canvas.js';
 const SETTLE_MS = 120; // the view rests so long before finer columns are fetched
 const MAX_COLUMNS = 2048;
 const BANDS = 64;
+const WIDEST = 2.5; // a fine picture at most, in views
+const BEHIND = 0.25; // of what it has beyond the view
+const NEAR = 0.25; // so little ahead, in views, and the next is fetched
 
-/** Fetches one picture of a sound for what is in view, and keeps that of the whole sound. */
+/** Return a range with what lies around it, most of it ahead, as far as one picture reaches. */
+function widened({ start_s, end_s }, columns, whole_s) {
+  const span_s = end_s - start_s;
+  const spare_s = (Math.min(MAX_COLUMNS / columns, WIDEST) - 1) * span_s;
+  return {
+    start_s: Math.max(start_s - BEHIND * spare_s, 0),
+    end_s: Math.min(end_s + (1 - BEHIND) * spare_s, whole_s),
+  };
+}
+
+/**
+ * Fetches pictures of a sound: one of all of it, and a finer one of what is in view and around it,
+ * anew when the view comes near its end.
+ */
 class SoundPicture {
   #timer = 0;
   /** @type {?AbortController} */
   #asking = null;
+  #sound = '';
   #wanted = '';
 
   /**
@@ -23,39 +40,61 @@ class SoundPicture {
     this.onChange = onChange;
     this.whole = null;
     this.part = null;
+    /** @type {?import('../state.js').Range} what is fetched finely, or on its way */
+    this.covered = null;
   }
 
   /** Ask for what is in view; the answers come later, the newest question counts. */
   want(take, range, columns) {
     const sound = take?.has_sound ? String(take.recording ?? take.id) : '';
-    const wanted = `${sound} ${range.start_s} ${range.end_s} ${columns}`;
-    if (wanted === this.#wanted) return;
-    if (!this.#wanted.startsWith(`${sound} `)) this.whole = this.part = null;
-    this.#wanted = wanted;
-    clearTimeout(this.#timer);
+    if (sound !== this.#sound) {
+      this.#sound = sound;
+      this.#wanted = '';
+      this.whole = this.part = this.covered = null;
+    }
     if (!sound || columns < 1) return;
-    const wait_ms = this.whole ? SETTLE_MS : 0;
-    this.#timer = setTimeout(
-      () => this.#fetch(take, range, Math.min(columns, MAX_COLUMNS)),
-      wait_ms,
+    const count = Math.min(columns, MAX_COLUMNS);
+    const scale = `${count} ${(range.end_s - range.start_s).toFixed(6)}`;
+    const isZoomed = scale !== this.#wanted;
+    if (!isZoomed && (this.#timer || this.#reaches(range, take.duration_s))) return;
+    clearTimeout(this.#timer);
+    this.#wanted = scale;
+    const ask = () => {
+      this.#timer = 0;
+      this.#fetch(take, range, count, scale);
+    };
+    this.#timer = setTimeout(ask, this.whole ? SETTLE_MS : 0);
+  }
+
+  /** Whether the pictures, those on their way included, are fine enough around a range. */
+  #reaches({ start_s, end_s }, whole_s) {
+    if (!this.covered) return false;
+    const near_s = NEAR * (end_s - start_s);
+    const from_s = Math.max(start_s - near_s * BEHIND, 0);
+    return (
+      this.covered.start_s <= from_s && this.covered.end_s >= Math.min(end_s + near_s, whole_s)
     );
   }
 
-  async #fetch(take, range, columns) {
+  async #fetch(take, range, columns, scale) {
     this.#asking?.abort();
     this.#asking = new AbortController();
     const { signal } = this.#asking;
+    const all = { start_s: 0, end_s: take.duration_s };
+    const seen_s = Math.min(range.end_s, take.duration_s) - range.start_s;
+    const isWhole = range.start_s <= 0 && range.end_s >= all.end_s;
+    this.covered = isWhole ? all : widened(range, columns, all.end_s);
+    const ask = async (part, count) => ({
+      range: part,
+      scale,
+      picture: await this.fetchPart(take, part, count, signal),
+    });
     try {
-      const all = { start_s: 0, end_s: take.duration_s };
-      const seen = { start_s: range.start_s, end_s: Math.min(range.end_s, take.duration_s) };
-      const isWhole = seen.start_s <= 0 && seen.end_s >= all.end_s;
-      const ask = async (part) => ({
-        range: part,
-        columns,
-        picture: await this.fetchPart(take, part, columns, signal),
-      });
-      if (!this.whole || (isWhole && this.whole.columns !== columns)) this.whole = await ask(all);
-      this.part = !isWhole && seen.end_s > seen.start_s ? await ask(seen) : null;
+      if (!this.whole || (isWhole && this.whole.scale !== scale))
+        this.whole = await ask(all, columns);
+      const share = (this.covered.end_s - this.covered.start_s) / (range.end_s - range.start_s);
+      const count = Math.min(Math.max(Math.round(columns * share), 1), MAX_COLUMNS);
+      this.part = isWhole || seen_s <= 0 ? null : await ask(this.covered, count);
       this.onChange();
     } catch {
       /* a take that is gone or a question that was overtaken leaves the picture as it is */

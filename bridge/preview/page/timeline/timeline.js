@@ -1,7 +1,8 @@
 /** The time under the faces: ruler, sound and curves, with one playhead. */
 import { byId, clockText, press, write } from '../elements.js';
-import { duration } from '../state.js';
-import { following, marks, panned, zoomed } from './axis.js';
+import { mixCounts, noMix, toggled } from '../mixing.js';
+import { duration, shownSides } from '../state.js';
+import { following, marks, panned, revealing, zoomed } from './axis.js';
 import { cleared, colour } from './canvas.js';
 import { Lanes } from './lanes.js';
 import { followPointer } from './pointer.js';
@@ -13,12 +14,31 @@ const FIELDS = [
   'range',
   'loop',
   'collapsed',
+  'unfolded',
+  'filter',
+  'mix',
+  'scrolled',
   'onlyMoving',
   'highlight',
   'theme',
   'mode',
   'layout',
 ];
+
+/** Show how many curves are soloed and muted, where any are. */
+function drawMix(state) {
+  const faces = shownSides(state).map(([, { face }]) => face);
+  const { soloed, muted } = mixCounts(faces, state.mix);
+  byId('reset-mix').hidden = !soloed && !muted;
+  const parts = [soloed && `${soloed} solo`, muted && `${muted} muted`].filter(Boolean);
+  write(byId('mix-text'), parts.join(', '));
+}
+
+/** Return what is in view: it goes along with the playhead, and stays where the user left it. */
+function rangeOf({ range, playing, time_s }, before, end_s) {
+  if (playing) return following(range, time_s, end_s);
+  return before && time_s !== before.time_s ? revealing(range, time_s, end_s) : range;
+}
 
 /** Draws the timeline and turns what the pointer does there into actions. */
 export class Timeline {
@@ -32,11 +52,17 @@ export class Timeline {
     this.waveform = waveformTrack(redraw);
     this.spectrogram = spectrogramTrack(redraw);
     this.lanes = new Lanes(byId('lanes'), {
-      collapse: (region) => this.#collapse(region),
+      collapse: (region) => this.#toggle('collapsed', region),
+      unfold: (region) => this.#toggle('unfolded', region),
       highlight: (highlight) => store.set({ highlight }),
+      solo: (names) => this.#mix('soloed', names),
+      mute: (names) => this.#mix('muted', names),
     });
     byId('only-moving').onclick = () => store.set({ onlyMoving: !store.state.onlyMoving });
+    byId('filter').oninput = () => store.set({ filter: byId('filter', 'input').value });
+    byId('reset-mix').onclick = () => this.resetMix();
     new ResizeObserver(redraw).observe(this.root);
+    addEventListener('scroll', () => store.set({ scrolled: {} }), { capture: true, passive: true });
     followPointer(this);
     store.drawWith((state, before) => this.#draw(state, before));
   }
@@ -48,10 +74,12 @@ export class Timeline {
     return start_s + ((clientX - left) / Math.max(width, 1)) * (end_s - start_s);
   }
 
-  /** Zoom in (factor < 1) or out about a time. */
-  zoom(factor, at_s = this.store.state.time_s) {
+  /** Zoom in (factor < 1) or out about a time; it comes to a place on the page, if one is named. */
+  zoom(factor, at_s = this.store.state.time_s, clientX = null) {
     const { state } = this.store;
-    this.store.set({ range: zoomed(state.range, at_s, factor, duration(state)) });
+    const { left, width } = this.ruler.getBoundingClientRect();
+    const part = clientX === null ? null : (clientX - left) / Math.max(width, 1);
+    this.store.set({ range: zoomed(state.range, at_s, factor, duration(state), part) });
   }
 
   /** Move by a part of what is in view. */
@@ -65,16 +93,39 @@ export class Timeline {
     this.store.set({ range: { start_s: 0, end_s: Math.max(duration(this.store.state), 0.2) } });
   }
 
-  #collapse(region) {
-    const collapsed = new Set(this.store.state.collapsed);
-    if (!collapsed.delete(region)) collapsed.add(region);
-    this.store.set({ collapsed });
+  /**
+   * Solo or mute the curve, or all of the lane, that has the focus or else is under the pointer.
+   * @param {'solo' | 'mute'} deed
+   */
+  mixHere(deed) {
+    const focused = document.activeElement?.closest('[data-curve], .lane');
+    const hovered = () =>
+      this.root.querySelector('[data-curve]:hover') ?? this.root.querySelector('.lane:hover');
+    const here = focused ?? hovered();
+    const button = here?.querySelector(`[data-mix=${deed}]`);
+    const name = here instanceof HTMLElement ? here.dataset.curve : undefined;
+    if (name) this.#mix(deed === 'solo' ? 'soloed' : 'muted', [name]);
+    else if (button instanceof HTMLButtonElement) button.click();
+  }
+
+  /** Let all curves move again. */
+  resetMix() {
+    this.store.set({ mix: noMix() });
+  }
+
+  #mix(kind, names) {
+    const { mix } = this.store.state;
+    this.store.set({ mix: { ...mix, [kind]: toggled(mix[kind], names) } });
+  }
+
+  #toggle(field, region) {
+    this.store.set({ [field]: toggled(this.store.state[field], [region]) });
   }
 
   #draw(state, before) {
     const end_s = duration(state);
     if (!end_s || state.mode !== 'takes') return;
-    const range = state.playing ? following(state.range, state.time_s, end_s) : state.range;
+    const range = rangeOf(state, before, end_s);
     if (range !== state.range) this.store.set({ range });
     const isOther =
       !before || before.time_s === undefined || FIELDS.some((name) => state[name] !== before[name]);
@@ -87,6 +138,7 @@ export class Timeline {
 
   #drawTracks(state, range) {
     press(byId('only-moving'), state.onlyMoving);
+    drawMix(state);
     const { take } = state.sides[state.active];
     this.root.classList.toggle('has-sound', Boolean(take?.has_sound));
     if (take?.has_sound) {
