@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
@@ -10,9 +9,7 @@ import yaml
 
 from cstalk_bridge.config.load import ConfigOverrides, override
 from cstalk_bridge.config.schema import Config
-from cstalk_bridge.control.controller import Controller, TakeController
 from cstalk_bridge.control.keys import EMOTION_KEYS
-from cstalk_bridge.control.subject_controller import SubjectController
 from tools.settings import command_table, phone_table
 
 PAGE = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
@@ -41,13 +38,3 @@ def test_the_timeline_example_is_valid(tmp_path: Path) -> None:
     assert (
         len(override(Config(), ConfigOverrides(emotions=str(path))).subjects[0].emotions.root) == 2
     )
-
-
-def test_the_python_example_calls_existing_methods() -> None:
-    (block,) = blocks("python")
-    calls = [node.func for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
-    names = {call.attr for call in calls if isinstance(call, ast.Attribute)}
-    known = {
-        name for owner in (Controller, SubjectController, TakeController) for name in dir(owner)
-    }
-    assert names - {"Thread"} <= known
