@@ -59,6 +59,7 @@ def open_session(model: ModelProto) -> onnxruntime.InferenceSession:
     # a single thread is the caller's own.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
+    options.enable_cpu_mem_arena = False
     try:
         return onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
