@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = Path(__file__).parent / "weights" / "cstalk.safetensors"
 
+LIGHT, LIGHT_PATH = "light", DEFAULT_PATH.with_name("cstalk_light.safetensors")
+"""A network of a third of the size, for many faces on one machine, and the name it goes by."""
+
 ENCODER_PATH = DEFAULT_PATH.with_name("encoder.safetensors")
 """The speech encoder on which a face network is trained."""
 
@@ -51,6 +54,16 @@ LONGEST_HOPS = 1000
 
 DELAYS = MAX_LOOKAHEAD_MS // HOP_MS + 1
 """Number of look-aheads that a network must support: every whole hop."""
+
+
+def weights_path(named: Path | None) -> Path:
+    """Return the weights file that a user named: None is the default, `light` the light one.
+
+    A file of that name comes first.
+    """
+    if named is None:
+        return DEFAULT_PATH
+    return LIGHT_PATH if named.name == LIGHT and not named.exists() else named
 
 
 def build_network(description: Description) -> FaceNetwork:
@@ -226,8 +239,8 @@ def has_nvidia_gpu() -> bool:
 
 
 def open_generator(path: Path | None, device: str) -> Generator:
-    """Load `path` (default: the shipped weights) onto `device`; WeightsError says what is wrong."""
-    path, chosen = path or DEFAULT_PATH, choose_device(device)
+    """Load `path` (as in `weights_path`) onto `device`; WeightsError says what is wrong."""
+    path, chosen = weights_path(path), choose_device(device)
     tensors, description = read_weights(path)
     check_streams(path, description)
     open_engine = create_cpu_engine if chosen == "cpu" else create_torch_engine

@@ -12,6 +12,7 @@ from cstalk_bridge.audio.devices import MICROPHONE
 from cstalk_bridge.audio.inputs import check_file, file_of
 from cstalk_bridge.audio.source import CLAPS, TEST_SOUND
 from cstalk_bridge.models.errors import Problem, UserError
+from cstalk_bridge.models.loading import LIGHT, weights_path
 from cstalk_bridge.outputs.protocol import ListeningConfig
 from cstalk_bridge.outputs.registry import open_link
 from cstalk_bridge.rig.load import load_rigmap
@@ -41,8 +42,9 @@ def check_run(config: Config, *, typed_input: str | None = None) -> None:
 
 
 def _weights_problems(config: Config) -> Iterator[Problem]:
-    if config.weights is not None and not is_file(config.weights):
-        yield Problem(str(config.weights), "no such weights file", "check the path")
+    if not is_file(weights_path(config.weights)):
+        remedy = f"check the path, or write `{LIGHT}` for the light weights"
+        yield Problem(str(config.weights), "no such weights file", remedy)
 
 
 def _link_problems(config: Config) -> Iterator[Problem]:

@@ -43,7 +43,7 @@ from cstalk_bridge.diagnostics.report import (
 from cstalk_bridge.face.emotion import check_face_settings
 from cstalk_bridge.face.inference import live_device, load_network
 from cstalk_bridge.models.errors import UserError
-from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.models.loading import weights_path
 from cstalk_bridge.models.timing import HOP_S, MAX_LOOKAHEAD_MS
 from cstalk_bridge.outputs.protocol import ListeningConfig
 from cstalk_bridge.rig.load import load_rigmap
@@ -211,7 +211,7 @@ class NetworkCheck:
     def examine_weights(self) -> Iterator[Finding]:
         """Load the weights, and report what they are and where they run."""
         config = self.config
-        path = config.weights or DEFAULT_PATH
+        path = weights_path(config.weights)
         self.generator = generator = load_network(config.weights, live_device(config.device))
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:HASH_CHARACTERS]

@@ -76,7 +76,8 @@ BRIDGE_SETTINGS: Final = (
         help="Weights file of the network (.safetensors).",
         metavar="FILE",
         is_of_takes=True,
-        note="null: the weights that came with the program.",
+        note="null: the default weights. light: a network of a third of the size, which comes with "
+        "the program, too, for many faces on one machine.",
     ),
     Setting(
         key="buffer_ms",

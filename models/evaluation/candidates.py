@@ -23,7 +23,7 @@ from cstalk_bridge.models.board import AUDIO_DRIVEN, JAW
 from cstalk_bridge.models.emotions import MOUTH_GUARD
 from cstalk_bridge.models.evaluation.predictors import NetworkPredictor
 from cstalk_bridge.models.evaluation.request import OFFLINE, STREAMED, EvaluationRequestError
-from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.models.loading import weights_path
 from cstalk_bridge.models.phones import SILENCE, gestures
 from cstalk_bridge.models.timing import HOP_SAMPLES, SAMPLE_RATE_HZ, rows_of
 from cstalk_bridge.models.training.alignment import (
@@ -186,7 +186,7 @@ def open_candidates(request: EvaluationRequest) -> list[Candidate]:
     WeightsError for a network that cannot stream where only streaming is requested.
     """
     front_end = load_wav2vec(request.wav2vec) if request.wav2vec else None
-    paths = tuple(dict.fromkeys(request.weights)) or (DEFAULT_PATH,)
+    paths = tuple(map(weights_path, dict.fromkeys(request.weights))) or (weights_path(None),)
     found = []
     for path, name in zip(paths, candidate_names(paths), strict=True):
         offline = NetworkPredictor.open(path, name=name, front_end=front_end)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 NETWORK = "cstalk-encoder"
 """The network that is trained this way, a name in `cstalk_bridge.models.baselines.NETWORKS`."""
-DROPPED_CHANNELS_SHARE, HISS = 0.25, 0.3
+DROPPED_CHANNELS_SHARE, HISS = 0.35, 0.45
 """Share of the encoder's channels dropped from a piece, and noise on all of them relative to their
 spread: both keep the decoder from memorising voices."""
 REPORT_EVERY = 100

@@ -127,7 +127,7 @@ EXCESS = 3.0
 a resting mouth that stirs."""
 IMPORTANCE = {"jaw": 3.0, "lips_together": 3.0, "lip_bite": 1.5, "purse": 1.5, "funnel": 1.5}
 BRIDGED_SPREAD, BRIDGED_IMPORTANCE = 0.05, 6.0  # of what of an open jaw the lips bridge
-POSTURE_SPREAD = 0.2  # scale of the channels that only emotions move
+POSTURE_SPREAD = 0.12  # scale of the channels that only emotions move
 MOUTH_WEIGHT = 0.02
 """Of millimetres against squares of spreads."""
 VELOCITY_WEIGHT = 2.0

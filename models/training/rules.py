@@ -304,7 +304,7 @@ LIPS_PART = torch.tensor(
     [any(part in name for part in ("LipRaise", "LipDepress", "funnel")) for name in AUDIO_DRIVEN]
 )
 PARTING = LIPS_PART | JAW_OPENS
-NOSE_PARTS = 0.7
+NOSE_PARTS = 0.95
 """Share of a wrinkled nose that goes where lips close: it lifts the upper lip."""
 TEETH_APART = 0.1
 """Jaw of speech from which on an emotion may open it by all of its own."""

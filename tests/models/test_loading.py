@@ -26,12 +26,15 @@ from cstalk_bridge.models.cstalk.torch_engine import TorchEngine
 from cstalk_bridge.models.emotions import EMOTIONS
 from cstalk_bridge.models.errors import WeightsError
 from cstalk_bridge.models.loading import (
+    DEFAULT_PATH,
+    LIGHT_PATH,
     choose_device,
     create_cpu_engine,
     has_nvidia_gpu,
     load_streaming_network,
     read_weights,
     save_network,
+    weights_path,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +63,17 @@ def rewritten(source: Path, target: Path, **changes: Any) -> None:
     described["architecture"] |= changes.pop("sizes", {})
     metadata["description"] = changes.pop("description", json.dumps(described | changes))
     save_file(load_file(source), target, metadata)
+
+
+def test_light_names_the_light_weights_unless_a_file_has_that_name(tmp_path: Path) -> None:
+    assert weights_path(None) == DEFAULT_PATH
+    assert weights_path(Path("light")) == weights_path(tmp_path / "light") == LIGHT_PATH
+    light, full = (read_weights(path)[0] for path in (LIGHT_PATH, DEFAULT_PATH))
+    sizes = [sum(tensor.size for tensor in tensors.values()) for tensors in (light, full)]
+    assert sizes[0] < 0.4 * sizes[1]
+    own = tmp_path / "light"
+    own.touch()
+    assert weights_path(own) == own
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {

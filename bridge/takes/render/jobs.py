@@ -14,7 +14,7 @@ import numpy as np
 
 from cstalk_bridge.face.emotion_trajectory import sidecar
 from cstalk_bridge.models.errors import Problem, UserError
-from cstalk_bridge.models.loading import DEFAULT_PATH
+from cstalk_bridge.models.loading import weights_path
 from cstalk_bridge.system.files import name_key
 from cstalk_bridge.takes.export.formats import FORMATS, Format, resolve_config
 from cstalk_bridge.takes.export.tables import ExportConfig
@@ -141,7 +141,7 @@ def _rigmap_parts(rigmap: RigMap) -> Iterator[bytes]:
 
 def weights_hash(settings: RenderConfig) -> str:
     """Return a hash of the weights file. UserError where it cannot be read."""
-    path = settings.weights or DEFAULT_PATH
+    path = weights_path(settings.weights)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
