@@ -29,6 +29,7 @@ include_patterns = [
     "rigmaps/*.yaml",
     "bridge/evaluation/adapters.py",
     "models/evaluation/catalog.py",
+    "models/training/*.py",
 ]
 source_suffix = {".md": "markdown", ".py": "python", ".yaml": "yaml"}
 
