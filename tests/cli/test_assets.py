@@ -67,7 +67,7 @@ def test_speed_needs_no_recordings(tmp_path: Path, capsys: pytest.CaptureFixture
     arguments = ("--suites", "speed,lips", "--lookahead-ms", "60", "--json", str(file))
     assert evaluate(*arguments, "--data", str(tmp_path), "--cache", str(tmp_path)) == DONE
     (run,) = json.loads(file.read_text("utf-8"))["runs"]
-    assert run["findings"]["speed.parameters"]["value"] < 5
+    assert run["findings"]["speed.parameters"]["value"] < 8
     assert "lips: not measured" in capsys.readouterr().out
 
 
