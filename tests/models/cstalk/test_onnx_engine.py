@@ -23,7 +23,7 @@ from cstalk_bridge.models.cstalk.onnx_engine import (
 from cstalk_bridge.models.cstalk.streaming import CachedStream
 from cstalk_bridge.models.cstalk.torch_engine import TorchNetwork, recording_faces
 from cstalk_bridge.models.emotions import CONDITIONS, EMOTIONS, conditions
-from cstalk_bridge.models.loading import DEFAULT_PATH, build_network, create_generator, read_weights
+from cstalk_bridge.models.loading import LIGHT_PATH, build_network, create_generator, read_weights
 from cstalk_bridge.models.timing import HOP_SAMPLES, MAX_LOOKAHEAD_MS
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def test_a_graph_that_onnx_runtime_refuses_is_a_plain_error() -> None:
 
 
 def test_an_engine_of_log_mel_features_keeps_no_second_copy_of_its_weights() -> None:
-    tensors, description = read_weights(DEFAULT_PATH)
+    tensors, description = read_weights(LIGHT_PATH)
     kept = [weakref.ref(tensor) for tensor in tensors.values()]
     engine = OnnxEngine(tensors, description)
     del tensors

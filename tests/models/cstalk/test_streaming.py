@@ -11,7 +11,7 @@ import torch
 from cstalk_bridge.models import load_generator
 from cstalk_bridge.models.cstalk.network import CSTalkNetwork as Network
 from cstalk_bridge.models.cstalk.torch_engine import WindowStream
-from cstalk_bridge.models.loading import DEFAULT_PATH, load_streaming_network
+from cstalk_bridge.models.loading import LIGHT_PATH, load_streaming_network
 from tests.models.cstalk.streams import CPU, STREAMS
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ BOUND = 1e-4
 HOPS = 90
 
 
-@pytest.fixture(scope="module", params=["small", "default"])
+@pytest.fixture(scope="module", params=["small", "light"])
 def path(request: pytest.FixtureRequest, small_weights: Path) -> Path:
-    return small_weights if request.param == "small" else DEFAULT_PATH
+    return small_weights if request.param == "small" else LIGHT_PATH
 
 
 @pytest.fixture(scope="module")
