@@ -389,6 +389,7 @@ class OnnxEngine(Engine):
         is_encoder = isinstance(architecture, EncoderArchitecture)
         if is_encoder:
             self.pass_rows = ATTENDED_ROWS
+            self.is_same_in_batches = False
         open_network = partial(network_on_cpu, architecture, tensors, (minimum, maximum))
         self._single_voice = open_network(in_int8=is_encoder)
         self._float = self._single_voice

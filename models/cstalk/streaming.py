@@ -77,6 +77,8 @@ class Engine(ABC):
     pass_rows: int
     """Rows of one pass, of all recordings of a batch together: enough to fill a GPU, or what
     stays in a processor's cache."""
+    is_same_in_batches: bool = True
+    """Whether a face is the same to the last bit whatever recordings share its batch."""
 
     @abstractmethod
     def passes(self, conditions: Floats, delay_hops: int) -> Passes[Any]:

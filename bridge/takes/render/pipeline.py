@@ -167,8 +167,9 @@ class Renderer:
                 self._convert(opened.job, opened.take)
 
     def _generate(self, recordings: Iterable[OpenedInput], generator: Generator) -> None:
-        pass_rows = generator.engine.pass_rows
-        waiting_rows = WAITING_PASSES[generator.device] * pass_rows
+        # One to a batch where its company would change the last bits of a face.
+        pass_rows = generator.engine.pass_rows if generator.engine.is_same_in_batches else 1
+        waiting_rows = WAITING_PASSES[generator.device] * generator.engine.pass_rows
         work = partial(generate_batch, generator, lookahead_ms=self._settings.lookahead_ms)
         for batch in batches(self._parts(recordings, generator), pass_rows, waiting_rows):
             self._working.append((batch, self._network.submit(work, batch)))
